@@ -1,0 +1,1 @@
+//! Pure rules: what UM would make of a message.

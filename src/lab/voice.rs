@@ -1,0 +1,1 @@
+//! Synthesises speech-like audio.

@@ -1,0 +1,2 @@
+//! Parse, call, print the error, return the exit code.
+fn main() {}

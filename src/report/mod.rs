@@ -1,0 +1,1 @@
+//! Messages and results as JSON and CSV.

@@ -1,0 +1,1 @@
+//! Which messages a command is to work on.

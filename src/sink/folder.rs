@@ -1,0 +1,1 @@
+//! Injection into a UM voicemail folder.

@@ -1,0 +1,1 @@
+//! A delivery as the MIME message that UM itself would have sent.

@@ -1,0 +1,74 @@
+//! Where messages go: a voicemail folder, an SMTP server, or files.
+//!
+//! Every sink works in two steps, so that the ledger can hold the intent before the first byte is delivered: `stage`
+//! does all that can fail without anyone seeing the message, `commit` makes it seen.
+
+pub mod directory;
+pub mod folder;
+pub mod mime;
+pub mod smtp;
+
+use thiserror::Error;
+
+use crate::message::{Delivery, Receipt};
+
+/// What a failed delivery means for the message and for the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// This message was not delivered, and trying again as it is would not help.
+    Refused,
+    /// This message was not delivered; a later try may succeed.
+    Transient,
+    /// The message may have been delivered: the answer was never seen.
+    Uncertain,
+    /// This message was not delivered, and no other can be: the disk is full, the target is gone, the server is away.
+    Fatal,
+}
+
+/// Why a message was not (or perhaps not) delivered.
+#[derive(Debug, Error)]
+#[error("{reason}")]
+pub struct DeliveryError {
+    /// What it means.
+    pub failure: Failure,
+    /// What failed, in a sentence that names the thing and gives the cause.
+    pub reason: String,
+    /// The server's reply code, where a server refused.
+    pub smtp_code: Option<u16>,
+}
+
+impl DeliveryError {
+    /// An error without a reply code.
+    pub fn new(failure: Failure, reason: impl Into<String>) -> Self {
+        Self { failure, reason: reason.into(), smtp_code: None }
+    }
+}
+
+/// A place that takes messages.
+pub trait Sink: Sync {
+    /// A message made ready, not yet seen by anyone.
+    type Staged: Send;
+
+    /// How many messages may be staged under one durable note of intent before they are committed.
+    ///
+    /// A run that dies leaves at most so many messages in doubt.
+    fn batch(&self) -> usize;
+
+    /// Does everything that can fail before the message is seen.
+    ///
+    /// # Errors
+    /// The message cannot be delivered, or the run cannot go on; nothing was delivered.
+    fn stage(&self, delivery: &Delivery) -> Result<Self::Staged, DeliveryError>;
+
+    /// Delivers a staged message.
+    ///
+    /// # Errors
+    /// See [`Failure`] for what each means.
+    fn commit(&mut self, staged: Self::Staged) -> Result<Receipt, DeliveryError>;
+
+    /// Makes what was committed since the last call durable, before the receipts are noted.
+    ///
+    /// # Errors
+    /// What was committed may be lost at a power cut.
+    fn settle(&mut self) -> Result<(), DeliveryError>;
+}

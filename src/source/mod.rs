@@ -1,0 +1,1 @@
+//! Where messages come from: folders and archives, and the pairing of their files.
