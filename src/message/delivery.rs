@@ -1,9 +1,12 @@
 //! What the stages hand on when a message is to go somewhere: changes, the delivery, its receipt.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::fields::Recipient;
+use super::finding::Finding;
 use super::guid::Guid;
 use super::header::Header;
 use super::identity::Identity;
@@ -74,6 +77,8 @@ pub struct Delivery {
     pub changes: Vec<Change>,
     /// The GUID that names the delivered files, fresh for every injection.
     pub new_guid: Guid,
+    /// Whether it was delivered before and is wanted once more, so that nothing may take it for the first one.
+    pub is_repeat: bool,
     /// Modification time for the delivered header, so that the order in the queue stays.
     pub queue_time: Timestamp,
 }
@@ -91,4 +96,55 @@ pub struct Receipt {
     pub smtp_code: Option<u16>,
     /// The server's words, if any.
     pub reply: Option<String>,
+}
+
+/// What became of one message in a run, and why.
+#[derive(Clone, Debug)]
+pub struct DeliveryResult {
+    /// The GUID of the message as it was found.
+    pub guid: Option<Guid>,
+    /// Its identity, where it could be told.
+    pub identity: Option<Identity>,
+    /// Where it was found.
+    pub label: String,
+    /// Who it was for, before any change.
+    pub recipient: Recipient,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why it was left out, failed or is uncertain.
+    pub reason: Option<String>,
+    /// The findings for which it was refused.
+    pub findings: Vec<Finding>,
+    /// What was changed on it, old to new.
+    pub changes: Vec<Change>,
+    /// The sink's word, where it was delivered; for a planned delivery, what is known beforehand.
+    pub receipt: Option<Receipt>,
+    /// How often delivery was tried in this run.
+    pub attempts: u32,
+}
+
+/// Counts of what became of messages.
+#[derive(Clone, Debug, Default)]
+pub struct Tally(BTreeMap<Outcome, u64>);
+
+impl Tally {
+    /// Counts one more.
+    pub fn add(&mut self, outcome: Outcome) {
+        *self.0.entry(outcome).or_default() += 1;
+    }
+
+    /// How many had that outcome.
+    pub fn count(&self, outcome: Outcome) -> u64 {
+        self.0.get(&outcome).copied().unwrap_or_default()
+    }
+
+    /// How many there were in all.
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// Every outcome that occurred, with its count.
+    pub fn iter(&self) -> impl Iterator<Item = (Outcome, u64)> {
+        self.0.iter().map(|(outcome, count)| (*outcome, *count))
+    }
 }

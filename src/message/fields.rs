@@ -289,7 +289,9 @@ pub fn parse_boolean(text: &str) -> Option<bool> {
 
 /// Reads `MM/dd/yyyy HH:mm:ss`.
 pub fn parse_sent_time(text: &str) -> Option<DateTime> {
-    DateTime::strptime("%m/%d/%Y %H:%M:%S", text.trim_matches(is_dotnet_space)).ok()
+    let text = text.trim_matches(is_dotnet_space);
+    // jiff also takes single digits, which the fixed format does not.
+    DateTime::strptime("%m/%d/%Y %H:%M:%S", text).ok().filter(|time| format_sent_time(*time) == text)
 }
 
 /// Writes a time as `SentTime` holds it.
@@ -311,7 +313,9 @@ mod tests {
         let time = parse_sent_time("12/23/2016 08:00:00").unwrap();
         assert_eq!(time.to_string(), "2016-12-23T08:00:00");
         assert_eq!(format_sent_time(time), "12/23/2016 08:00:00");
-        assert_eq!(parse_sent_time("23/12/2016 08:00:00"), None);
+        for wrong in ["23/12/2016 08:00:00", "1/2/2016 8:00:00", "12/23/2016", "2016-12-23T08:00:00"] {
+            assert_eq!(parse_sent_time(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

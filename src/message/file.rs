@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -16,6 +17,11 @@ pub trait Content: Send + Sync {
     /// # Errors
     /// Whatever the file system or the archive reports.
     fn open(&self) -> io::Result<Box<dyn Read + Send + '_>>;
+
+    /// The file's path, where it is a file of its own that could be replaced.
+    fn path(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// A file found in a source, not yet read.
@@ -44,12 +50,24 @@ impl FileRef {
         self.content.open().map_err(|source| self.error(source))
     }
 
+    /// The same file with other bytes at its start, as many as `head` has.
+    pub fn with_head(&self, head: Vec<u8>) -> Self {
+        let content = Arc::new(Headed { head, file: self.clone() });
+        Self { content, ..self.clone() }
+    }
+
+    /// The file's path, where it is a file of its own and no entry of an archive.
+    pub fn path(&self) -> Option<&Path> {
+        self.content.path()
+    }
+
     /// Reads the whole file, at most `limit` bytes.
     ///
     /// # Errors
     /// As [`Self::open`], or the file is longer than `limit`.
     pub fn read(&self, limit: u64) -> Result<Vec<u8>, PathError> {
-        let mut bytes = Vec::new();
+        // One byte more than is there, so that the end is found without growing.
+        let mut bytes = Vec::with_capacity(usize::try_from(self.size.min(64 << 10)).unwrap_or_default() + 1);
         let mut reader = self.open()?.take(limit + 1);
         reader.read_to_end(&mut bytes).map_err(|source| self.error(source))?;
         if bytes.len() as u64 > limit {
@@ -81,6 +99,25 @@ impl FileRef {
     /// An error of reading this file.
     pub fn error(&self, source: io::Error) -> PathError {
         PathError::new("read", &self.label, source)
+    }
+}
+
+/// A file whose first bytes are replaced.
+struct Headed {
+    head: Vec<u8>,
+    file: FileRef,
+}
+
+impl Content for Headed {
+    fn open(&self) -> io::Result<Box<dyn Read + Send + '_>> {
+        let mut rest = self.file.content.open()?;
+        // The replaced bytes may span several reads; an archive's entry cannot seek.
+        let length = self.head.len() as u64;
+        let skipped = io::copy(&mut rest.by_ref().take(length), &mut io::sink())?;
+        match skipped == length {
+            true => Ok(Box::new(self.head.as_slice().chain(rest))),
+            false => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
     }
 }
 

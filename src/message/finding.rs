@@ -73,9 +73,11 @@ codes! {
     RecipientUnknown = 17 Error,
     /// The fields of both dialects stand in one header.
     DialectMixed = 18 Warning,
+    /// The sender of a reply or a transcription request is missing or malformed.
+    SenderInvalid = 19 Warning,
     /// `ProcessedCount` does not parse.
     ProcessedCountInvalid = 20 Error,
-    /// The next pickup is the last that keeps the audio.
+    /// The next pickup is the last that leaves the message as it is.
     ProcessedCountLast = 21 Warning,
     /// The next pickup takes the audio.
     ProcessedCountDemotes = 22 Error,
@@ -133,6 +135,23 @@ codes! {
     EntryEncrypted = 71 Error,
     /// Two files of one folder have the same GUID and kind.
     EntryDuplicate = 72 Warning,
+    /// Files of one GUID in different sources are different messages.
+    GuidShared = 73 Warning,
+    /// Copies of one message name different recipients.
+    CopiesDisagree = 74 Warning,
+}
+
+impl Code {
+    /// Reads a code as people write it: `UM012`, `um12`, `12`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let digits = match text.get(..2) {
+            Some(prefix) if prefix.eq_ignore_ascii_case("um") => text.get(2..)?,
+            _ => text,
+        };
+        let number: u16 = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
+        Self::ALL.iter().copied().find(|code| code.number() == number)
+    }
 }
 
 impl fmt::Display for Code {
@@ -169,5 +188,29 @@ impl Finding {
     /// A finding about one field.
     pub fn field(code: Code, field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: Some(field.into()), ..Self::new(code, message) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_unique_and_rise() {
+        assert!(Code::ALL.windows(2).all(|pair| pair[0].number() < pair[1].number()));
+        assert_eq!(Code::CultureUnknown.to_string(), "UM012");
+    }
+
+    #[test]
+    fn codes_are_read_as_people_write_them() {
+        for text in ["UM012", "um12", "12", "Um0012", " 012 "] {
+            assert_eq!(Code::parse(text), Some(Code::CultureUnknown), "{text}");
+        }
+        for text in ["", "UM", "UM999", "+12", "UM-12", "um 12", "UM12x", "é12", "99999999999999999999"] {
+            assert_eq!(Code::parse(text), None, "{text}");
+        }
+        for code in Code::ALL {
+            assert_eq!(Code::parse(&code.to_string()), Some(*code));
+        }
     }
 }

@@ -35,15 +35,41 @@ pub enum HeaderError {
         /// The file's encoding.
         encoding: &'static str,
     },
+    /// The file is torn, or its encoding would be taken for another, so that the edit would not take.
+    #[error(
+        "the value of {0} would not be read back: the header is cut off inside a character, or lacks a byte-order mark"
+    )]
+    NotReadBack(String),
 }
 
-/// One line: byte ranges of its name, its value, and its end, line end included.
+/// One line: where its name, its value, and the line itself lie, line end included.
+///
+/// Hundreds of thousands of headers are in memory at once, so the places are 32 bits; no header is that long.
 #[derive(Clone, Debug)]
 struct Line {
-    start: usize,
-    name: Range<usize>,
-    value: Range<usize>,
-    end: usize,
+    start: u32,
+    name_end: u32,
+    value_start: u32,
+    value_end: u32,
+    end: u32,
+}
+
+impl Line {
+    fn name(&self) -> Range<usize> {
+        self.start as usize..self.name_end as usize
+    }
+
+    fn value(&self) -> Range<usize> {
+        self.value_start as usize..self.value_end as usize
+    }
+
+    fn whole(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    fn is_field(&self) -> bool {
+        !self.name().is_empty() && !self.value().is_empty()
+    }
 }
 
 /// A header file: its bytes, and its fields as UM reads them.
@@ -83,15 +109,21 @@ impl Header {
     /// The value that UM would use: the last one of that name, compared with case.
     pub fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         let line = self.lines.get(self.position(name)?)?;
-        Some(self.text(line.value.clone()))
+        Some(self.text(line.value()))
     }
 
     /// Every field in file order, earlier duplicates included; lines without a name or a value are passed over.
     pub fn fields(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        self.lines
-            .iter()
-            .filter(|line| !line.name.is_empty() && !line.value.is_empty())
-            .map(|line| (self.text(line.name.clone()), self.text(line.value.clone())))
+        self.lines.iter().filter(|line| line.is_field()).map(|line| (self.text(line.name()), self.text(line.value())))
+    }
+
+    /// Lines that UM skips although they are not blank, numbered from 1: those without a name or without a value.
+    pub fn skipped_lines(&self) -> impl Iterator<Item = (usize, Cow<'_, str>)> {
+        let numbered = self.lines.iter().enumerate();
+        let skipped = numbered.filter(|(_, line)| !line.is_field());
+        skipped
+            .map(|(index, line)| (index + 1, self.text(line.start as usize..line.value_end as usize)))
+            .filter(|(_, text)| !text.trim().is_empty())
     }
 
     /// How often a field of that name stands in the file with a value.
@@ -113,8 +145,8 @@ impl Header {
         };
         let existing = self.position(name).or_else(|| self.empty_position(name));
         let (range, replacement) = match existing.and_then(|index| self.lines.get(index)) {
-            Some(line) if !line.value.is_empty() => (line.value.clone(), encoded(value)?),
-            Some(line) => (line.name.end..line.value.end, encoded(&format!(" : {value}"))?),
+            Some(line) if !line.value().is_empty() => (line.value(), encoded(value)?),
+            Some(line) => (line.name().end..line.value().end, encoded(&format!(" : {value}"))?),
             None => {
                 let (at, text) = self.new_line(name, value);
                 (at..at, encoded(&text)?)
@@ -125,21 +157,34 @@ impl Header {
             // The new bytes would make UM, or us, take the whole file for another encoding.
             return Err(HeaderError::Unencodable { field: name.to_owned(), encoding: self.encoding.name() });
         }
+        if edited.get(name).as_deref() != Some(value) {
+            return Err(HeaderError::NotReadBack(name.to_owned()));
+        }
         *self = edited;
         Ok(())
     }
 
     /// Removes every line of that name, so that no earlier duplicate takes the place of the last; tells whether any was.
-    pub fn unset(&mut self, name: &str) -> bool {
-        let mut removed = false;
-        while let Some(index) = self.position(name).or_else(|| self.empty_position(name)) {
-            let Some(line) = self.lines.get(index) else {
+    ///
+    /// # Errors
+    /// The line was all that told the file's encoding, so that the rest would be read as something else.
+    pub fn unset(&mut self, name: &str) -> Result<bool, HeaderError> {
+        let mut edited = Cow::Borrowed(&*self);
+        while let Some(index) = edited.position(name).or_else(|| edited.empty_position(name)) {
+            let Some(line) = edited.lines.get(index) else {
                 break;
             };
-            *self = self.spliced(line.start..line.end, &[]);
-            removed = true;
+            edited = Cow::Owned(edited.spliced(line.whole(), &[]));
         }
-        removed
+        let Cow::Owned(edited) = edited else {
+            return Ok(false);
+        };
+        let same_units = edited.encoding.unit() == self.encoding.unit() && edited.bytes.is_ascii();
+        if edited.encoding != self.encoding && !same_units && !edited.bytes.is_empty() {
+            return Err(HeaderError::NotReadBack(name.to_owned()));
+        }
+        *self = edited;
+        Ok(true)
     }
 
     /// The same fields and lines as UM writes them: UTF-8 without a byte-order mark.
@@ -153,16 +198,16 @@ impl Header {
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.lines.iter().rposition(|line| !line.value.is_empty() && self.is_named(line, name))
+        self.lines.iter().rposition(|line| !line.value().is_empty() && self.is_named(line, name))
     }
 
     /// A line that has the name but no value, which UM skips.
     fn empty_position(&self, name: &str) -> Option<usize> {
-        self.lines.iter().rposition(|line| line.value.is_empty() && self.is_named(line, name))
+        self.lines.iter().rposition(|line| line.value().is_empty() && self.is_named(line, name))
     }
 
     fn is_named(&self, line: &Line, name: &str) -> bool {
-        !line.name.is_empty() && self.text(line.name.clone()) == name
+        !line.name().is_empty() && self.text(line.name()) == name
     }
 
     /// Where a new field goes, and its line: after the nearest field that UM writes before it, else at the end.
@@ -170,22 +215,22 @@ impl Header {
         let line_end = self.line_end();
         let rank = fields::rank(name);
         let before = self.lines.iter().rposition(|line| {
-            rank.is_none_or(|rank| fields::rank(&self.text(line.name.clone())).is_some_and(|other| other < rank))
+            rank.is_none_or(|rank| fields::rank(&self.text(line.name())).is_some_and(|other| other < rank))
         });
         match before.and_then(|index| self.lines.get(index)) {
-            Some(line) if self.has_line_end(line) => (line.end, format!("{name} : {value}{line_end}")),
-            Some(line) => (line.end, format!("{line_end}{name} : {value}")),
+            Some(line) if self.has_line_end(line) => (line.whole().end, format!("{name} : {value}{line_end}")),
+            Some(line) => (line.whole().end, format!("{line_end}{name} : {value}")),
             None => (self.encoding.mark_length(), format!("{name} : {value}{line_end}")),
         }
     }
 
     fn has_line_end(&self, line: &Line) -> bool {
-        let ending = self.text(line.start..line.end);
+        let ending = self.text(line.whole());
         ending.ends_with(['\r', '\n'])
     }
 
     fn line_end(&self) -> &'static str {
-        let first = self.lines.first().map(|line| self.text(line.start..line.end));
+        let first = self.lines.first().map(|line| self.text(line.whole()));
         match first.as_deref() {
             Some(text) if text.ends_with("\r\n") => "\r\n",
             Some(text) if text.ends_with('\n') => "\n",
@@ -242,8 +287,10 @@ fn split_lines(bytes: &[u8], encoding: Encoding) -> Vec<Line> {
     let line_end = |code: u16| code == CR || code == LF;
 
     let mut lines = Vec::with_capacity(24);
+    // A file of 4 GiB and more is no header: what lies beyond is not looked at.
+    let place = |position: usize| u32::try_from(position).unwrap_or(u32::MAX);
     let mut start = encoding.mark_length().min(bytes.len());
-    while start < bytes.len() {
+    while start < bytes.len().min(u32::MAX as usize) {
         let name_end = scan(start, &|code| separator(code) || line_end(code));
         let value_start = scan(name_end, &|code| !separator(code));
         let value_end = scan(value_start, &line_end);
@@ -254,9 +301,16 @@ fn split_lines(bytes: &[u8], encoding: Encoding) -> Vec<Line> {
             // Half a UTF-16 unit at the very end belongs to the last line.
             None => end = bytes.len(),
         }
-        lines.push(Line { start, name: start..name_end, value: value_start..value_end, end });
+        lines.push(Line {
+            start: place(start),
+            name_end: place(name_end),
+            value_start: place(value_start),
+            value_end: place(value_end),
+            end: place(end),
+        });
         start = end;
     }
+    lines.shrink_to_fit();
     lines
 }
 
@@ -285,7 +339,10 @@ mod tests {
 
     #[test]
     fn lines_without_name_or_value_are_skipped() {
-        assert_eq!(header("CallId\r\nCallId : \r\n : x\r\n\r\n").fields().count(), 0);
+        let header = header("CallId\r\nCallId : \r\n\r\n   \r\n : x\r\nA : b\r\n");
+        assert_eq!(header.fields().count(), 1);
+        let skipped: Vec<_> = header.skipped_lines().map(|(number, text)| (number, text.into_owned())).collect();
+        assert_eq!(skipped, [(1, "CallId".into()), (2, "CallId : ".into()), (5, " : x".into())]);
     }
 
     #[test]
@@ -303,7 +360,7 @@ mod tests {
         let mut header = header("A : 1\r\nA  :  2\r\n");
         header.set("A", "3").unwrap();
         assert_eq!(header.bytes(), b"A : 1\r\nA  :  3\r\n");
-        assert!(header.unset("A"));
+        assert!(header.unset("A").unwrap());
         assert_eq!(header.bytes(), b"");
     }
 
@@ -361,6 +418,17 @@ mod tests {
         let mut ansi = Header::parse(b"CallerNAme : Zo\xEB\r\n".to_vec());
         assert!(ansi.set("CallerNAme", "\u{65e5}").is_err());
         assert_eq!(ansi.to_utf8().bytes(), "CallerNAme : Zo\u{eb}\r\n".as_bytes());
+    }
+
+    #[test]
+    fn an_edit_that_would_not_take_is_refused() {
+        let torn = b"\xFF\xFEA\0 \x001\0\x0D".to_vec();
+        let unmarked: Vec<u8> = "CallerId : 1\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (bytes, name, value) in [(torn, "B", "2"), (unmarked, "MessageType", "\u{4e2d}")] {
+            let mut header = Header::parse(bytes.clone());
+            assert_eq!(header.set(name, value), Err(HeaderError::NotReadBack(name.to_owned())));
+            assert_eq!(header.bytes(), bytes);
+        }
     }
 
     fn any_line() -> impl Strategy<Value = String> {

@@ -42,6 +42,11 @@ impl Identity {
         short.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
         Self(short)
     }
+
+    /// A GUID that belongs to this identity and is always the same: a name for a message that has none.
+    pub fn guid(self) -> Guid {
+        Guid::from_random_bytes(self.0)
+    }
 }
 
 impl fmt::Display for Identity {

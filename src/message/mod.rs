@@ -5,6 +5,7 @@
 
 mod address;
 pub mod audio;
+mod culture;
 mod delivery;
 mod encoding;
 pub mod fields;
@@ -13,13 +14,15 @@ mod finding;
 mod guid;
 mod header;
 mod identity;
+pub(crate) mod similar;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 pub use address::{AddressError, EmailAddress};
-pub use audio::AudioFacts;
-pub use delivery::{Change, Delivery, Outcome, Receipt};
+pub use audio::{AudioCodec, AudioFacts};
+pub use culture::Culture;
+pub use delivery::{Change, Delivery, DeliveryResult, Outcome, Receipt, Tally};
 pub use encoding::{Charset, Encoding};
 pub use fields::{Caller, Dialect, MessageType, Recipient};
 pub use file::{Content, FileRef, Sha256Digest};
@@ -110,6 +113,28 @@ pub struct Message {
     pub health_check: bool,
     /// What was found while reading; `check` adds to it.
     pub findings: Vec<Finding>,
+    /// Every copy that it was put together from; empty where there was but one.
+    pub copies: Vec<CopyOf>,
+}
+
+/// One copy of a message, as it lay in a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CopyOf {
+    /// Where it was found.
+    #[serde(rename = "source")]
+    pub label: String,
+    /// What it has of what its type needs.
+    pub state: State,
+    /// How often UM had picked it up.
+    pub processed_count: Option<i32>,
+    /// When it was last changed.
+    pub modified: Option<Timestamp>,
+    /// Length of its WAV in bytes, where it has one that can be read.
+    pub audio_bytes: Option<u64>,
+    /// Whether the message's header is this copy's.
+    pub gives_header: bool,
+    /// Whether the message's audio is this copy's.
+    pub gives_audio: bool,
 }
 
 impl Message {
@@ -150,6 +175,11 @@ impl Message {
     pub fn modified(&self) -> Option<Timestamp> {
         let header = self.header.as_ref().and_then(|part| part.file.modified);
         header.or_else(|| self.audio.as_ref().and_then(|part| part.file.modified))
+    }
+
+    /// Length of the WAV in bytes, `None` where there is none that can be read.
+    pub fn audio_bytes(&self) -> Option<u64> {
+        self.audio.as_ref().filter(|audio| audio.facts.is_some()).map(|audio| audio.file.size)
     }
 
     /// The audio's SHA-256, read from the file the first time.
