@@ -1,11 +1,13 @@
-//! Where messages go: a voicemail folder, an SMTP server, or files.
+//! Where messages go: a voicemail folder, an SMTP server, or files: mails, or a set of pairs.
 //!
 //! Every sink works in two steps, so that the ledger can hold the intent before the first byte is delivered: `stage`
 //! does all that can fail without anyone seeing the message, `commit` makes it seen.
 
 pub mod directory;
+pub mod files;
 pub mod folder;
 pub mod mime;
+pub mod replace;
 pub mod smtp;
 
 use thiserror::Error;
@@ -44,6 +46,15 @@ impl DeliveryError {
     }
 }
 
+/// What is known of a staged message before it is delivered, for the ledger's note of intent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// The Internet Message-ID it will be sent under.
+    pub message_id: Option<String>,
+    /// Where the staged file lies whose rename delivers the message.
+    pub staged: Option<String>,
+}
+
 /// A place that takes messages.
 pub trait Sink: Sync {
     /// A message made ready, not yet seen by anyone.
@@ -60,15 +71,17 @@ pub trait Sink: Sync {
     /// The message cannot be delivered, or the run cannot go on; nothing was delivered.
     fn stage(&self, delivery: &Delivery) -> Result<Self::Staged, DeliveryError>;
 
-    /// Delivers a staged message.
-    ///
-    /// # Errors
-    /// See [`Failure`] for what each means.
-    fn commit(&mut self, staged: Self::Staged) -> Result<Receipt, DeliveryError>;
+    /// What the ledger should know of a staged message.
+    fn trace(&self, staged: &Self::Staged) -> Trace;
 
-    /// Makes what was committed since the last call durable, before the receipts are noted.
+    /// Delivers a batch of staged messages; what it reports as delivered is durable. One result for each, in order.
+    fn commit(&mut self, batch: Vec<Self::Staged>) -> Vec<Result<Receipt, DeliveryError>>;
+
+    /// Ends the work in order: connections are closed, temporary folders removed.
     ///
     /// # Errors
-    /// What was committed may be lost at a power cut.
-    fn settle(&mut self) -> Result<(), DeliveryError>;
+    /// Something was left behind.
+    fn finish(&mut self) -> Result<(), DeliveryError> {
+        Ok(())
+    }
 }
