@@ -1,1 +1,0 @@
-//! Makes a queue of messages of chosen types, dialects and damages from a seed.

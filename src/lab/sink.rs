@@ -1,1 +1,0 @@
-//! An SMTP receiver on loopback that writes .eml files and refuses, delays or drops on demand.
