@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use super::page::{BOLD, column, finding_line};
 use crate::check::Explanation;
 pub(crate) use crate::fsx::visible as clean;
-use crate::ledger::{EntryRow, RunRow};
+use crate::ledger::{EntryRow, NewRun, RunRow};
 use crate::message::{Code, Guid, Message};
 use crate::report::json::MessageRow;
 
@@ -34,7 +34,7 @@ pub(crate) fn runs_table(runs: &[RunRow]) -> String {
             run.id.0.to_string(),
             run.begun.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
             clean(&run.begun.command).into_owned(),
-            clean(&format!("{}@{}", run.begun.user, run.begun.host)).into_owned(),
+            clean(&who(&run.begun)).into_owned(),
         ];
         match run.ended {
             Some((_, counts)) => {
@@ -46,6 +46,14 @@ pub(crate) fn runs_table(runs: &[RunRow]) -> String {
         table.add_row(cells);
     }
     lines(&table)
+}
+
+/// Who ran it, and where; some services have no user's name.
+fn who(run: &NewRun) -> String {
+    match run.user.as_str() {
+        "" => run.host.clone(),
+        user => format!("{user}@{}", run.host),
+    }
 }
 
 /// A run's entries as a table.
