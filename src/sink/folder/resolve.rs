@@ -26,7 +26,7 @@ pub enum Resolution {
 ///   the renames into the target take files out of a staging folder, the header's last.
 /// - Else nobody knows: an orderly end of the run removed the folder, or somebody was at work there.
 ///
-/// `staged_header` is what the ledger has from [`Sink::staged_at`](crate::sink::Sink::staged_at).
+/// `staged_header` is what the ledger has from [`Sink::trace`](crate::sink::Sink::trace).
 pub fn resolve(target: &Path, staged_header: &Path, new_guid: Guid) -> Resolution {
     let Some(staging) = staged_header.parent() else {
         return Resolution::Unknown;
