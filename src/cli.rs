@@ -373,9 +373,10 @@ pub(crate) struct SubmitArgs {
     /// Send again what may have been delivered before, under the same Message-ID
     #[arg(long)]
     pub(crate) resend_uncertain: bool,
-    /// The envelope sender: the Microsoft Exchange recipient's primary address, or one the login may send as
+    /// The envelope sender, such as an address that the login may send as [default: the Microsoft Exchange recipient,
+    /// UM's own sender, in each recipient's domain]
     #[arg(long, value_name = "ADDRESS", help_heading = "Mail")]
-    pub(crate) sender: String,
+    pub(crate) sender: Option<String>,
     /// What a mail needs.
     #[command(flatten)]
     pub(crate) mail: MailArgs,
@@ -413,8 +414,8 @@ pub(crate) struct ExportArgs {
     /// What to write
     #[arg(long, value_enum)]
     pub(crate) layout: Layout,
-    /// The sender that mails name, needed for `eml`: the Microsoft Exchange recipient's primary address
-    #[arg(long, value_name = "ADDRESS", help_heading = "Mail", required_if_eq("layout", "eml"))]
+    /// The sender that mails name [default: the Microsoft Exchange recipient, UM's own sender, in each recipient's domain]
+    #[arg(long, value_name = "ADDRESS", help_heading = "Mail")]
     pub(crate) sender: Option<String>,
     /// What a mail needs.
     #[command(flatten)]

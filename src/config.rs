@@ -109,8 +109,8 @@ pub(crate) fn message_type(name: &str) -> Result<MessageType, CommandError> {
 ///
 /// # Errors
 /// An address or a time zone that makes no sense.
-pub(crate) fn mime_options(sender: &str, arguments: &MailArgs) -> Result<MimeOptions, CommandError> {
-    let sender = EmailAddress::parse(sender).map_err(|error| {
+pub(crate) fn mime_options(sender: Option<&str>, arguments: &MailArgs) -> Result<MimeOptions, CommandError> {
+    let sender = sender.map(EmailAddress::parse).transpose().map_err(|error| {
         CommandError::usage_of(error)
             .hint("UM's own is MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@<default domain>")
     })?;
@@ -139,7 +139,7 @@ pub(crate) fn smtp_options(arguments: &SubmitArgs) -> Result<SmtpOptions, Comman
         None => None,
         Some(user) => Some(Login::new(user, password(arguments, user)?)),
     };
-    let mime = mime_options(&arguments.sender, &arguments.mail)?;
+    let mime = mime_options(arguments.sender.as_deref(), &arguments.mail)?;
     Ok(SmtpOptions { ca_file: arguments.ca_file.clone(), login, ..plain_smtp(host, port, tls, mime) })
 }
 

@@ -123,7 +123,7 @@ fn submit(
             .map_err(|error| CommandError::new("demo", error))?;
     let address = receiver.address();
     let mime = config::mime_options(
-        "MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@example.com",
+        Some("MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@example.com"),
         &MailArgs { timezone: Some("Europe/Amsterdam".to_owned()), allow_private_in_clear: false },
     )?;
     let options = config::plain_smtp(address.ip().to_string(), address.port(), Tls::None, mime);

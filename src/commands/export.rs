@@ -39,8 +39,7 @@ fn work<'a>(context: &Context, arguments: &'a ExportArgs, job: Job) -> Result<Wo
 }
 
 fn mails(context: &Context, arguments: &ExportArgs) -> Result<Exit, CommandError> {
-    let sender = arguments.sender.as_deref().unwrap_or_default();
-    let mime_options = config::mime_options(sender, &arguments.mail)?;
+    let mime_options = config::mime_options(arguments.sender.as_deref(), &arguments.mail)?;
     refuse_queue(arguments, "mails")?;
     let work = work(context, arguments, Job::Export)?;
     let target = work.target.clone();

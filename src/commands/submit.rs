@@ -13,7 +13,7 @@ use crate::sink::smtp::{SmtpError, SmtpSink};
 
 pub(super) fn run(context: &Context, arguments: &SubmitArgs) -> Result<Exit, CommandError> {
     let edits = config::edits(&arguments.changes, Repair::usual())?;
-    let mime_options = config::mime_options(&arguments.sender, &arguments.mail)?;
+    let mime_options = config::mime_options(arguments.sender.as_deref(), &arguments.mail)?;
     let messages = select(context, &arguments.source.sources, &arguments.source.archives, &arguments.source.selection)?;
     let target = arguments.server.clone();
     let work = Work {

@@ -228,9 +228,10 @@ fn an_export_is_no_delivery_and_a_dry_run_writes_nothing() {
 }
 
 #[test]
-fn only_mails_need_a_sender() {
+fn without_a_sender_mails_name_ums_own() {
     let env = TestEnv::new();
     env.write(&format!("queue/{GUID}.txt"), MISSED_CALL);
-    let ran = export(&env, "queue --to mails --layout eml").ended(2);
-    assert!(ran.stderr.contains("--sender"), "{}", ran.stderr);
+    export(&env, "queue --to mails --layout eml").ended(0);
+    let mail = fs::read_to_string(env.path(&format!("mails/{GUID}.eml"))).unwrap();
+    assert!(mail.contains("Sender: MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@example.com\r\n"), "{mail}");
 }

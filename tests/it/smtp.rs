@@ -81,7 +81,7 @@ fn delivery(number: usize, recipient: &str, size: usize) -> Delivery {
 
 fn mime() -> MimeOptions {
     MimeOptions {
-        sender: EmailAddress::parse("MicrosoftExchange329e@example.com").unwrap(),
+        sender: Some(EmailAddress::parse("MicrosoftExchange329e@example.com").unwrap()),
         time_zone: TimeZone::UTC,
         allow_private_in_clear: false,
     }

@@ -31,8 +31,9 @@ use crate::message::{Caller, Delivery, EmailAddress, MessageType, fields};
 /// What a mail needs beside the message.
 #[derive(Clone, Debug)]
 pub struct MimeOptions {
-    /// The system sender: the envelope's sender and the `Sender` header, as UM uses the Microsoft Exchange recipient's.
-    pub sender: EmailAddress,
+    /// The system sender: the envelope's sender and the `Sender` header. Without one it is UM's own, the Microsoft Exchange
+    /// recipient, in the domain of the mail's recipient.
+    pub sender: Option<EmailAddress>,
     /// The UM server's time zone, in which `SentTime` is written.
     pub time_zone: TimeZone,
     /// Whether private messages, which UM would have rights-protected, may be sent in clear.
@@ -80,6 +81,9 @@ pub enum MimeError {
     /// No SMTP address is known.
     #[error("the SMTP address of its recipient {0} is not known")]
     NoAddress(String),
+    /// No sender was given, and the recipient's domain makes none.
+    #[error("no sender can be made for {0}; give one with --sender")]
+    NoSender(String),
     /// A voice message without its WAV.
     #[error("its header tells of a recording, but there is no WAV with it")]
     NoAudio,
@@ -119,18 +123,20 @@ pub fn compose(delivery: &Delivery, options: &MimeOptions) -> Result<Mail, MimeE
     }
     let recipient =
         delivery.recipient.address.clone().ok_or_else(|| MimeError::NoAddress(recipient_label(delivery)))?;
+    let sender = options.sender.clone().or_else(|| system_sender(&recipient));
+    let sender = sender.ok_or_else(|| MimeError::NoSender(recipient.to_string()))?;
     let facts = Facts::of(delivery, options);
     let attachment = Attachment::of(delivery, &facts)?;
 
-    let message_id = message_id(delivery, options);
-    let mut headers = address_headers(&facts, options, &recipient);
+    let message_id = message_id(delivery, &sender);
+    let mut headers = address_headers(&facts, &sender, &recipient);
     identity_headers(&mut headers, &facts, &message_id);
     voice_headers(&mut headers, delivery, &facts, class, attachment.as_ref());
 
     let mut bytes = headers.to_string().into_bytes();
     bytes.extend_from_slice(b"MIME-Version: 1.0\r\n");
     bytes.extend_from_slice(&parts(delivery, &facts, attachment).formatted());
-    Ok(Mail { bytes, message_id, sender: options.sender.clone(), recipient })
+    Ok(Mail { bytes, message_id, sender, recipient })
 }
 
 /// What the header tells, made harmless, and what follows from it.
@@ -239,14 +245,19 @@ fn file_time(delivery: &Delivery) -> Option<Timestamp> {
     audio.or(fax).or_else(|| message.header.as_ref().and_then(|part| part.file.modified))
 }
 
+/// The address that every Exchange organisation has for the Microsoft Exchange recipient, UM's own sender.
+fn system_sender(recipient: &EmailAddress) -> Option<EmailAddress> {
+    EmailAddress::parse(&format!("MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@{}", recipient.domain())).ok()
+}
+
 /// `<MessageID@domain of the sender>`; the identity stands for a `MessageID` that is missing or no GUID.
 ///
 /// Exchange drops a second mail with the Message-ID of an earlier one. So one that is wanted twice gets a new one.
-fn message_id(delivery: &Delivery, options: &MimeOptions) -> String {
+fn message_id(delivery: &Delivery, sender: &EmailAddress) -> String {
     let left = delivery.header.message_id().map(|guid| guid.to_string());
     let left = left.unwrap_or_else(|| delivery.identity.to_string());
     let left = if delivery.is_repeat { delivery.new_guid.to_string() } else { left };
-    let domain = options.sender.domain();
+    let domain = sender.domain();
     let domain = if domain.is_ascii() && !domain.is_empty() { domain } else { "umreplay.invalid" };
     format!("<{left}@{domain}>")
 }
@@ -256,7 +267,7 @@ fn is_language_tag(name: &str) -> bool {
 }
 
 /// `From` is the caller's own address where it is known, else the caller's name or number on the system sender's.
-fn address_headers(facts: &Facts, options: &MimeOptions, recipient: &EmailAddress) -> Headers {
+fn address_headers(facts: &Facts, sender: &EmailAddress, recipient: &EmailAddress) -> Headers {
     let caller = &facts.caller;
     let name = caller.name.as_deref().or(caller.number.as_deref());
     let address = caller.address.as_deref().filter(|text| text.is_ascii());
@@ -265,12 +276,12 @@ fn address_headers(facts: &Facts, options: &MimeOptions, recipient: &EmailAddres
         Some(address) => mailbox("From", name, address.as_str()),
         None => {
             let name = name.or(caller.address.as_deref()).unwrap_or(facts.wording.anonymous);
-            mailbox("From", Some(name), options.sender.as_str())
+            mailbox("From", Some(name), sender.as_str())
         }
     };
     let mut headers = Headers::new();
     headers.insert_raw(from);
-    headers.insert_raw(mailbox("Sender", None, options.sender.as_str()));
+    headers.insert_raw(mailbox("Sender", None, sender.as_str()));
     headers.insert_raw(mailbox("To", facts.recipient_name.as_deref(), recipient.as_str()));
     headers
 }

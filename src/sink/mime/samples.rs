@@ -89,7 +89,7 @@ pub(in crate::sink) fn delivery(text: &str) -> Delivery {
 
 pub(in crate::sink) fn options() -> MimeOptions {
     MimeOptions {
-        sender: EmailAddress::parse("MicrosoftExchange329e@example.com").unwrap(),
+        sender: Some(EmailAddress::parse("MicrosoftExchange329e@example.com").unwrap()),
         time_zone: jiff::tz::TimeZone::get("Europe/Amsterdam").unwrap(),
         allow_private_in_clear: false,
     }

@@ -140,13 +140,13 @@ impl SmtpSink {
                 Ok(()) => return Ok(connection),
                 Err(Stop::Line(_)) => {}
                 Err(Stop::Reply(reply)) if reply.code == 421 || reply.code == 503 => {}
-                Err(stop) => return Err(self.sender_refused(Some(connection), stop)),
+                Err(stop) => return Err(self.sender_refused(Some(connection), mail, stop)),
             }
         }
         let mut connection = self.open()?;
         match self.name_sender(&mut connection, mail) {
             Ok(()) => Ok(connection),
-            Err(stop) => Err(self.sender_refused(Some(connection), stop)),
+            Err(stop) => Err(self.sender_refused(Some(connection), mail, stop)),
         }
     }
 
@@ -205,10 +205,10 @@ impl SmtpSink {
         }
     }
 
-    fn sender_refused(&mut self, connection: Option<Connection>, stop: Stop) -> DeliveryError {
+    fn sender_refused(&mut self, connection: Option<Connection>, mail: &Mail, stop: Stop) -> DeliveryError {
         self.keep(connection, &stop, false);
         let server = self.options.server();
-        let sender = &self.options.mime.sender;
+        let sender = &mail.sender;
         match stop {
             Stop::Unfit(reason) => DeliveryError::new(Failure::Refused, reason),
             Stop::Line(error) => {
